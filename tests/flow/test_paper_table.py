@@ -182,7 +182,7 @@ def test_an_evaluation_of_fewer_users_changes_no_other_gain(
     assert [one["best_evaluation_no"] for one in of_queries] == [newest, newest - 3]
     (line,) = (one for one in found["lines"] if one["method"] == "product")
     assert line["label"].startswith("product ")
-    assert line["label"].endswith(", 9 users")
+    assert line["label"].endswith(" on 9 users")
     (popular,) = (one for one in found["lines"] if one["label"] == "popularity")
     recalls = [one for one in popular["cells"] if one["metric"] == "recall"]
     assert [one["evaluation_no"] for one in recalls] == [newest, newest - 3]

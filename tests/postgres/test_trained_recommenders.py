@@ -243,6 +243,7 @@ def test_the_folder_says_what_it_is(opened: TrainedRecommender, method: str, fol
         assert card["seconds"] == pytest.approx(epochs, abs=0.1)
     names = ("seconds", "peak_memory_mb", "threads")
     assert described["training"] == {name: card[name] for name in names}
+    assert stored_cost({**card, "seconds": "x"}) == {}
     assert stored_cost({"seconds": 5.0}) == {}  # a card of an older version, not of all epochs
     assert not list(folder.parent.glob(".*"))  # no state is left
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
@@ -469,6 +470,13 @@ def test_a_reranker_is_measured_by_the_reading_of_its_training(
     train(engine, "reranker", "loo", tmp_path / "toy", epochs=1)
     monkeypatch.setattr(reranker_data, "learn_reading", lambda *_: Reading(("title", "other")))
     assert open_trained(engine, "loo", "test", tmp_path / "toy").method == "reranker"
+    file = tmp_path / "toy" / "recommender.json"
+    document = json.loads(file.read_text())
+    for name in ("name", "gpt2"):
+        kept = {key: value for key, value in document["card"].items() if key != name}
+        file.write_text(json.dumps({**document, "card": kept}))
+        with pytest.raises(UsageError, match=rf"cannot be used: card\.{name}\S* is None"):
+            open_trained(engine, "loo", "test", tmp_path / "toy")
 
 
 def test_folders_that_do_not_fit_are_refused(engine: Engine, tmp_path: Path) -> None:

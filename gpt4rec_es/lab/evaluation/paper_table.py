@@ -162,7 +162,7 @@ def _place(line: Line) -> tuple[int, int, str]:
 def _with_users(label: str, evaluation: StoredEvaluation, users: int) -> str:
     """Return a label that says on how many users an evaluation of fewer was made."""
     measured = evaluation.n_eval_users
-    return label if measured >= users else f"{label}, {measured:,} users"
+    return label if measured >= users else f"{label} on {measured:,} users"
 
 
 def _gains(

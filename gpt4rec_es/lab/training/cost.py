@@ -27,8 +27,9 @@ def training_cost(epochs: Iterable[float]) -> dict[str, Any]:
 
 
 def stored_cost(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the cost in a card, or nothing of cards of older versions, which know less."""
-    return {key: card[key] for key in COST} if set(COST) <= set(card) else {}
+    """Return the cost in a card; nothing if it lacks a number, as in older versions."""
+    found = {key: card.get(key) for key in COST}
+    return found if all(isinstance(value, int | float) for value in found.values()) else {}
 
 
 def serving_cost(seconds: float, users: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.checkpoint import (
+    DOCUMENT,
     folder_hash,
     open_recommender,
     read_document,
@@ -127,7 +128,7 @@ class TrainedReranker:
 
     def __init__(self, engine: Engine, split: str, folder: Path, part: str = "test") -> None:
         document = read_document(folder)
-        self._card = card = document["card"]
+        self._card = card = _checked_card(document, folder)
         learned = rerankers.learned_validation(card)
         if learned and part == "validation":
             raise UsageError(
@@ -173,6 +174,29 @@ class TrainedReranker:
             ),
             progress,
         )
+
+
+def _checked_card(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the card of a re-ranker, which has all that is read of it later.
+
+    Raises:
+        UsageError: it lacks something.
+    """
+    card = document.get("card")
+    given = card if isinstance(card, dict) else {}
+    gpt2 = given.get("gpt2")
+    path = gpt2.get("path") if isinstance(gpt2, dict) else None
+    for name, value, kind in (
+        ("name", given.get("name"), str),
+        ("data", given.get("data"), dict),
+        ("options", given.get("options"), dict),
+        ("gpt2.path", path, str),
+    ):
+        if not isinstance(value, kind):
+            raise UsageError(
+                f"{folder / DOCUMENT} cannot be used: card.{name} is {value!r}.", "Copy it anew."
+            )
+    return given
 
 
 def _source(

@@ -1,5 +1,6 @@
 """The folder beside an output in which an unfinished training keeps its state."""
 
+import errno
 import fcntl
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.training.divergence import DivergedError
 
 _NOTE = "fingerprint"
+# Of file systems that have no locks.
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOTSUP}
 
 
 @contextmanager
@@ -95,9 +98,12 @@ def _held(work: Path) -> Iterator[BinaryIO]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise ConflictError(
                 f"Another process trains in {work}.", "Wait for its end, or end it."
             ) from error
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise
         file.seek(0)
         yield file
