@@ -17,7 +17,7 @@ from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.encoders.history_reader import HistoryReader, PrefixEmbedding
 from gpt4rec_es.encoders.network import torch_dtype
 from gpt4rec_es.encoders.reader_shape import READER, reader_shape
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import UsageError, misfit
 
 _PREFIX = "reader."
 _WEIGHTS = "model.safetensors"
@@ -65,7 +65,7 @@ def open_history_network(folder: Path, dtype: str, device: str) -> HistoryNetwor
         )
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UsageError(
-            f"The weights in {folder} do not fit its config.json: {str(error).splitlines()[0]}",
+            f"The weights in {folder} do not fit its config.json: {misfit(error)}",
             "Copy the folder anew.",
         ) from error
     decoder.tie_weights()

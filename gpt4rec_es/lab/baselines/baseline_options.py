@@ -7,7 +7,7 @@ from typing import Any
 from gpt4rec_es.errors import UsageError
 
 # Options that a method reads, with their defaults; docs/quality.md has the settings that were
-# measured, and says that no grid was searched.
+# measured, and the grids that were searched.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "bpr_mf": {
         "dim": 64,
