@@ -128,7 +128,7 @@ def test_a_folder_of_another_split_of_this_name_is_not_measured(tmp_path: Path) 
     split: Any = SimpleNamespace(name="loo", content_hash="0123456789")
 
     def save(folder: str, digest: str, method: str = "bpr_mf") -> None:
-        card = {"data": {"split_hash": digest}}
+        card = {"name": folder, "data": {"split_hash": digest}}
         document = {"method": method, "options": {}, "data": "x", "card": card}
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "baseline.json").write_text(json.dumps(document))
