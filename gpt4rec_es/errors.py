@@ -42,6 +42,10 @@ class UsageError(Gpt4RecError):
     exit_code = 2
 
 
+class LostFilesError(UsageError):
+    """Registered files are gone from where they were."""
+
+
 class DataError(Gpt4RecError):
     """Input data is invalid, or has more rejects than allowed."""
 

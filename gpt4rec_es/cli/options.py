@@ -201,7 +201,7 @@ class RunsByDefault(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, with the command that ``--table`` stands for."""
-        is_short = bool(args) and args[0] not in self.commands
+        is_short = bool(args) and not ctx.resilient_parsing and args[0] not in self.commands
         return super().parse_args(ctx, _with_table(args) if is_short else args)
 
     def resolve_command(

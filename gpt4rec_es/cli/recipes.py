@@ -218,9 +218,14 @@ def emit_change(
     as_json: bool,
     field_bm25: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
-    """Print a change of the live recipe, or what it would be; field_bm25: set beside it."""
+    """Print a change of the live recipe, or what it would be.
+
+    field_bm25: k1 and b of fields that the live index has with it; None: it says nothing of them.
+    """
     fields = dict(field_bm25 or {})
-    data = {**change.as_dict(), "dry_run": dry_run, "field_bm25": fields}
+    data = {**change.as_dict(), "dry_run": dry_run}
+    if field_bm25 is not None:
+        data["field_bm25"] = fields
 
     def render(shown: dict[str, Any]) -> None:
         verb = "would be" if dry_run else "is"
@@ -230,8 +235,6 @@ def emit_change(
         for name, (k1, b) in fields.items():
             has = "would have" if dry_run else "has"
             print_line(f"The live index {has} k1 {k1:g}, b {b:g} of {name}.")
-        if fields and not dry_run:
-            print_line("`recipes undo` and `index bm25 undo` revert them, one each.")
 
     emit(data, as_json, render)
 

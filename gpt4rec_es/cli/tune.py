@@ -107,7 +107,7 @@ def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json:
             force=force,
             dry_run=dry_run,
         )
-        emit_change(change_of_use, dry_run, as_json, found.trial.field_bm25)
+        emit_change(change_of_use, dry_run, as_json, found.trial.field_bm25 or {})
         return
     _, change = promote_trial(
         runtime.engine,

@@ -10,7 +10,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.errors import ConflictError, DataError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, LostFilesError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.mapping import mapping_hash
 from gpt4rec_es.index.reindex import ReindexOptions, build_all
@@ -53,16 +53,19 @@ def _without_lost_encoder(
 ) -> ReindexOptions:
     """Return the options of a build that nobody asked vectors of: without those of a lost encoder.
 
-    The live build's encoder is kept by habit; where its files are gone, lists need it no less.
+    Only the encoder of the live build would be kept, and no list of this night reads its vectors.
     """
     row = chosen_encoder(engine, client, options.alias, None)
     if row is None:
         return options
     try:
         opened = options.open_encoder(row)
-    except (ConflictError, UsageError) as error:
+    except (ConflictError, LostFilesError) as error:
         log.warning(
-            "the index is built without vectors, which the recipe does not use: %s", error.message
+            "the index is built without vectors, which the recipe does not use: %s When the files "
+            "are back: `gpt4rec reindex --encoder %s`.",
+            error.message,
+            row.name,
         )
         return replace(options, encoder=NO_ENCODER)
     return replace(options, open_encoder=lambda _: opened)

@@ -47,7 +47,10 @@ def _require_unused(connection: Connection, name: str) -> Encoder:
         return row
     pins = load_pins(connection)
     by = sorted({pin for build_no in holding for pin in pins.get(build_no, [])} - {"hand"})
+    by_hand = [build_no for build_no in holding if "hand" in pins.get(build_no, [])]
     way_out = "Run `gpt4rec reindex --encoder none`, then `gpt4rec index prune --keep 0`."
+    if by_hand:
+        way_out += f" Unpin {', '.join(map(str, by_hand))} first (`gpt4rec index unpin`)."
     if by:
         way_out += (
             f" Indices stay as long as a run needs them, here {', '.join(by)}: the published run "

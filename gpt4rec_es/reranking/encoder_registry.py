@@ -18,7 +18,7 @@ from gpt4rec_es.elastic.queries import MAX_DIMS
 from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
-from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.errors import ConflictError, LostFilesError, UsageError
 from gpt4rec_es.prompts.template import display_title, target_text
 from gpt4rec_es.protocols import Encoder, Vectors
 
@@ -147,11 +147,12 @@ def open_encoder_of(
     threads: of this process; 0: as they are.
 
     Raises:
-        UsageError: its files are gone, or hold something else.
+        LostFilesError: its files are gone.
+        UsageError: they hold something else.
         ConflictError: its files changed.
     """
     if row.path is not None and not Path(row.path).exists():
-        raise UsageError(
+        raise LostFilesError(
             f"The files of encoder {row.name!r} are gone: {row.path}.",
             "Put them back, or say where they are: "
             f"`gpt4rec encoders add {row.name} --{row.kind} PATH`. {_WITHOUT}",

@@ -387,6 +387,7 @@ def test_a_night_that_needs_no_vectors_does_without_those_of_a_lost_encoder(
     build = ensure_current(engine, elastic, replace(opening, encoder=None), actor="test")
     assert (build.encoder_no, build.document_count) == (None, 5)
     assert "without vectors, which the recipe does not use" in caplog.text
+    assert "reindex --encoder words" in caplog.text
 
 
 def test_an_encoder_stays_as_long_as_an_index_holds_its_vectors(
@@ -401,3 +402,8 @@ def test_an_encoder_stays_as_long_as_an_index_holds_its_vectors(
     with pytest.raises(UsageError, match="holds vectors") as pinned:
         remove_encoder(engine, "words", actor="test")
     assert "as long as a run needs them, here" in str(pinned.value.hint)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE builds SET is_pinned = true"))
+    with pytest.raises(UsageError, match="holds vectors") as pinned:
+        remove_encoder(engine, "words", actor="test")
+    assert f"Unpin {build.build_no} first" in str(pinned.value.hint)

@@ -24,7 +24,7 @@ from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 
-_UNCUT = 0.5  # part of the windows that are whole histories in an epoch
+_UNCUT = 0.5  # part of the short histories that are read whole in an epoch
 
 
 class Bert4Rec(BaselineNetwork):
@@ -64,9 +64,8 @@ class Bert4Rec(BaselineNetwork):
         At other places than gaps there is padding instead of an item to predict.
         """
         random = np.random.default_rng((self.options.seed, epoch))
-        known = [history for history in data.histories if history]
+        known = [self._cut_short(history, random) for history in data.histories if history]
         cut = windows(known, self.options.length, 0, random, whole=self.options.whole)
-        cut = [self._cut_short(window, random) for window in cut]
         lengths = [len(window) for window in cut]
         for chosen in sorted_batches(lengths, self.options.batch_size, random):
             items = padded([cut[row] for row in chosen], self.padding).numpy()
@@ -78,14 +77,14 @@ class Bert4Rec(BaselineNetwork):
             negatives = drawn_items(self.chances, self.options.samples, random)
             yield torch.from_numpy(shown), torch.from_numpy(hidden), negatives
 
-    def _cut_short(self, window: Sequence[int], random: np.random.Generator) -> Sequence[int]:
-        """Return every other window that is a whole history without some of its newest items.
+    def _cut_short(self, history: Sequence[int], random: np.random.Generator) -> Sequence[int]:
+        """Return every other history shorter than ``length`` without some of its newest items.
 
         Else it would end with the same item in each epoch, which is soon known by heart.
         """
-        if len(window) == self.options.length or random.random() < _UNCUT:
-            return window
-        return window[: int(random.integers(min(2, len(window)), len(window) + 1))]
+        if len(history) >= self.options.length or random.random() < _UNCUT:
+            return history
+        return history[: int(random.integers(min(2, len(history)), len(history) + 1))]
 
     def loss(self, *batch: Any) -> Any:
         """Return the mean cross-entropy of the items in the gaps."""

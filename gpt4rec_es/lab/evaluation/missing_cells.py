@@ -98,7 +98,10 @@ def _of_trained(name: str, split: SplitRow, measure: str, models: Path) -> list[
 
 
 def _is_trained(folder: Path, name: str, split: SplitRow) -> bool | None:
-    """Return whether a folder holds the baseline, trained on ``split``; None: it does not exist."""
+    """Return whether a folder holds the baseline, trained on the training part of ``split``.
+
+    None: it does not exist.
+    """
     if not folder.exists():
         return None
     from gpt4rec_es.lab.baselines.baseline_folder import read_document  # noqa: PLC0415 - torch
@@ -108,7 +111,8 @@ def _is_trained(folder: Path, name: str, split: SplitRow) -> bool | None:
     except UsageError:
         return False
     of_split = document["card"]["data"]["split_hash"] == split.content_hash
-    return bool(document["method"] == name and of_split)
+    knows_more = document["options"].get("learn_validation", False)
+    return bool(document["method"] == name and of_split and not knows_more)
 
 
 def _of_queries(

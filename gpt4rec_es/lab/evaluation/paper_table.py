@@ -22,11 +22,13 @@ from gpt4rec_es.lab.evaluation.methods import BASELINES
 from gpt4rec_es.lab.evaluation.missing_cells import Missing, missing_cells
 from gpt4rec_es.lab.evaluation.paper_figures import COMPARED, PaperFigures
 from gpt4rec_es.lab.evaluation.paper_labels import labels_of
-from gpt4rec_es.lab.evaluation.paper_lines import Line, learned_validation, line_of, unmeasured
+from gpt4rec_es.lab.evaluation.paper_lines import Line, line_of, unmeasured
 from gpt4rec_es.lab.splits.protocols import OF_NEW_USERS
 from gpt4rec_es.metrics.significance import bootstrap_interval
 
 _SEED = 1
+# Options that say how evaluations ran.
+_OF_A_RUN = {"sample", "serving"}
 _ORDER = (*COMPARED, "queries", *BASELINES, *BASELINE_NAMES)
 
 
@@ -122,7 +124,7 @@ def _counting(
 ) -> dict[str, list[StoredEvaluation]]:
     """Return the evaluations that count, by label: those chosen, or else all of all users.
 
-    Of each label the newest is last, and of older ones those stay that learned from the same part.
+    Of each label the newest is last, and of older ones those stay that have its setting.
 
     Raises:
         UsageError: a chosen one is not of this part, or would hide another chosen one.
@@ -148,10 +150,14 @@ def _counting(
                 f"Evaluations {first} and {second} are both of {label}: one would hide the other.",
                 f"Choose one of them, or see `gpt4rec evaluate compare {first} {second}`.",
             )
-        learned = learned_validation(several[-1].options)
-        same = [one for one in several if learned_validation(one.options) is learned]
-        found[label] = taken or same
+        found[label] = taken or [one for one in several if _setting(one) == _setting(several[-1])]
     return found
+
+
+def _setting(evaluation: StoredEvaluation) -> tuple[Any, ...]:
+    """Return all that decides the lists: evaluations that differ in it fill no common line."""
+    options = {name: one for name, one in evaluation.options.items() if name not in _OF_A_RUN}
+    return evaluation.content_hash, evaluation.k1, evaluation.b, options
 
 
 def _place(line: Line) -> tuple[int, int, str]:

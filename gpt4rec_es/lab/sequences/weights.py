@@ -23,11 +23,11 @@ def copies(network: Any, fixed: Container[str] = ()) -> dict[str, Any]:
     }
 
 
-def put_back(network: Any, weights: Mapping[str, Any]) -> None:
-    """Copy ``weights`` into those of a module with these names; others stay."""
+def put_back(network: Any, weights: Mapping[str, Any], fixed: Container[str] = ()) -> None:
+    """Copy ``weights`` into those of a module, but for those in ``fixed``."""
     with torch.no_grad():
         for name, own in network.named_parameters():
-            if name in weights:
+            if name not in fixed:
                 own.copy_(weights[name])
 
 

@@ -144,19 +144,22 @@ class _RerankerLearner:
 
     def weights(self) -> dict[str, Any]:
         """Return copies of all weights but those of a GPT-2 that do not learn."""
+        return copies(self.network, self._fixed())
+
+    def set_weights(self, weights: dict[str, Any]) -> None:
+        """Go back to ``weights``."""
+        put_back(self.network, weights, self._fixed())
+        if self.network.table.phase == "cached":
+            self.network.set_phase("cached")  # fills nothing unless weights of the encoder changed
+
+    def _fixed(self) -> set[str]:
+        """Return the names of the weights of a GPT-2 that do not learn."""
         encoder = self.network.table.encoder
-        fixed = {
+        return {
             f"table.encoder.{name}"
             for name, weights in encoder.named_parameters()
             if not ("lora_" in name if encoder.adapters else weights.requires_grad)
         }
-        return copies(self.network, fixed)
-
-    def set_weights(self, weights: dict[str, Any]) -> None:
-        """Go back to ``weights``."""
-        put_back(self.network, weights)
-        if self.network.table.phase == "cached":
-            self.network.set_phase("cached")  # fills nothing unless weights of the encoder changed
 
 
 def measure_ndcg(model: LearningTowers, validation: ValidationUsers) -> float:

@@ -30,7 +30,8 @@ def resumed_folder(output: Path, fingerprint: str) -> Iterator[Path]:
     """
     work = _work_of(output)
     with _held(work) as note:
-        if require_own(output, fingerprint) and note.read() != fingerprint.encode():
+        require_own(output, fingerprint)
+        if note.read() != fingerprint.encode():
             _empty(work)
         note.seek(0)
         note.truncate()
@@ -39,17 +40,18 @@ def resumed_folder(output: Path, fingerprint: str) -> Iterator[Path]:
         try:
             yield work
         except DivergedError:  # resumed, it would diverge again
-            shutil.rmtree(work)
+            shutil.rmtree(work, ignore_errors=True)
             raise
         except BaseException:
             if not _is_begun(work):
-                shutil.rmtree(work)
+                shutil.rmtree(work, ignore_errors=True)
             raise
-        shutil.rmtree(work)
+        # Some file systems keep an open note for a while.
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def require_own(output: Path, fingerprint: str) -> bool:
-    """Return whether there is a folder of state for ``output``.
+def require_own(output: Path, fingerprint: str) -> None:
+    """Raise if the state for ``output`` is that of another training.
 
     Raises:
         UsageError: the state there is that of another training, and something in it is finished.
@@ -61,7 +63,6 @@ def require_own(output: Path, fingerprint: str) -> bool:
             f"{work} holds an unfinished training with other options or data.",
             "Call it as before to finish it, or remove that folder.",
         )
-    return note.is_file()
 
 
 def _work_of(output: Path) -> Path:

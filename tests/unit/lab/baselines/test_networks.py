@@ -449,6 +449,16 @@ def test_a_whole_history_does_not_always_end_with_its_newest_item() -> None:
     assert 60 * 0.6 < read[tuple(short)] < 60 * 0.9
 
 
+def test_windows_of_whole_histories_have_all_their_items() -> None:
+    network = bert4rec(whole=True)
+    long = HISTORIES[3]
+    for epoch in range(10):
+        read: list[int] = []
+        for items, following, _ in network.batches(BaselineData([long], 8, FIELDS), epoch):
+            read += torch.where(items == network.gap, following, items).flatten().tolist()
+        assert sorted(item for item in read if item < DATA.n_items) == sorted(long)
+
+
 def test_only_gaps_count() -> None:
     network = bert4rec()
     gap, padding = network.gap, network.padding

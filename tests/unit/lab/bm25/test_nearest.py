@@ -9,7 +9,7 @@ from gpt4rec_es.lab.bm25.nearest import NearestTitles
 def test_equal_vectors_tie_wherever_they_stand(others: int, equal: int, seed: int) -> None:
     # A product of a matrix adds up its last rows in another order.
     random = np.random.default_rng(seed)
-    rows = random.normal(size=(others + 1, 9)).astype(np.float32)
+    rows = random.normal(size=(others + 1, 64)).astype(np.float32)
     vectors = rows[[*range(others), *[others] * equal]]
     ids = {number: f"{number:03}" for number in range(len(vectors))}
     found = NearestTitles(ids, vectors, lambda texts: rows[[int(one) for one in texts]])
