@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
 
@@ -84,6 +84,23 @@ def live_recipe(connection: Connection) -> NamedRecipe:
         UsageError: a newer version of this program stored it.
     """
     return find_recipe(connection, live_name(connection))
+
+
+def require_not_live(
+    connection: Connection, what: Literal["encoder", "re-ranker"], name: str
+) -> None:
+    """Raise if the live recipe names a network; hold the lock "live recipe" until it is removed.
+
+    Raises:
+        UsageError: it does.
+    """
+    live = live_recipe(connection)
+    named = live.recipe.encoder if what == "encoder" else live.recipe.reranker
+    if named == name:
+        raise UsageError(
+            f"The live recipe {live.name} names the {what} {name!r}.",
+            "Use another one first (`gpt4rec recipes use NAME --reason 'why'`).",
+        )
 
 
 def live_since(connection: Connection) -> LiveSince:

@@ -8,7 +8,7 @@ from gpt4rec_es.db.rows import audit, encoders, title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.pins import load_pins
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.recipes.live import live_recipe
+from gpt4rec_es.recipes.live import require_not_live
 
 
 def remove_encoder(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> int:
@@ -36,12 +36,7 @@ def _require_unused(connection: Connection, name: str) -> Encoder:
     """Return the encoder if it can be removed; no recipe becomes live in this transaction."""
     transaction_lock(connection, "live recipe")
     row = encoders.get(connection, name)
-    live = live_recipe(connection)
-    if live.recipe.encoder == name:
-        raise UsageError(
-            f"The live recipe {live.name} names the encoder {name!r}.",
-            "Use another one first (`gpt4rec recipes use NAME --reason 'why'`).",
-        )
+    require_not_live(connection, "encoder", name)
     holding = encoders.builds_with(connection, row.encoder_no)
     if not holding:
         return row

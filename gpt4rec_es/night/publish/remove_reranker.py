@@ -13,7 +13,7 @@ from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.publish.old_vectors import delete_in_batches
 from gpt4rec_es.night.publish.prune_lock import lock_alone
-from gpt4rec_es.recipes.live import live_recipe
+from gpt4rec_es.recipes.live import require_not_live
 
 _BATCH = 10_000  # vectors
 _MAX_WAIT_S = 600.0
@@ -71,12 +71,7 @@ def _require_unused(connection: Connection, name: str) -> Reranker:
     """Return the re-ranker if it can be removed; no recipe becomes live in this transaction."""
     locks.transaction_lock(connection, "live recipe")
     row = rerankers.get(connection, name)
-    live = live_recipe(connection)
-    if live.recipe.reranker == name:
-        raise UsageError(
-            f"The live recipe {live.name} names the re-ranker {name!r}.",
-            "Use another one first (`gpt4rec recipes use NAME --reason 'why'`).",
-        )
+    require_not_live(connection, "re-ranker", name)
     if made := encoders.made_of(connection, "reranker", name):
         raise UsageError(
             f"The encoder {made[0]!r} is made of the re-ranker {name!r}.",
